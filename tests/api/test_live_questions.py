@@ -79,6 +79,24 @@ QUESTIONS = (
     ("who acknowleged incident 1", ("gudrun",), ""),
     ("wich systems are criticl?", ("billing",), "orders-db ("),
     ("list the tasks that faild today", ("no tasks",), ""),
+    # what is denied is turned round
+    ("which systems are not critical?", ("orders-db",), "billing ("),
+    ("which users are not active?", ("Linus",), "Hedy"),
+    ("which tasks did not fail?", ("nightly-report",), "no tasks"),
+    ("which schedules are not paused?", ("cleanup",), ""),
+    ("welche Systeme haben kein Runbook?", ("orders-db",), "billing ("),
+)
+#: A question, and what of it cannot be applied or is not known: no answer is given as if it were.
+NOT_SO_NARROW = (
+    ("which systems except billing are critical?", "except billing"),
+    ("which users are not in Finance?", "not"),
+    ("who has no access to billing?", "no"),
+    ("which silences were not made by ada?", "not"),
+    ("did more than 3 tasks fail?", "more than 3"),
+    ("which incidents took longer than 2 hours to resolve?", "longer than 2 hours"),
+    ("which systems were not healthy yesterday?", "yesterday"),
+    ("does Zoltan have access to billing?", "nobody and nothing called zoltan"),
+    ("which incidents did Priya acknowledge?", "nobody and nothing called priya"),
 )
 
 
@@ -137,6 +155,15 @@ async def test_questions_of_state_have_right_answers_with_links(mill: Tenant) ->
         right = all(part in answer["answer"] for part in held) and not (not_held and not_held in answer["answer"])
         linked = answer["citations"] and all(one["url"].startswith("/") for one in answer["citations"])
         if not (right and linked and answer["known"] and answer["engine"] == "live"):
+            wrong.append((question, answer["engine"], answer["answer"][:300]))
+    assert wrong == []
+
+
+async def test_what_cannot_be_applied_is_named_and_not_passed_over(mill: Tenant) -> None:
+    wrong = []
+    for question, named in NOT_SO_NARROW:
+        answer = await ask(mill.http, question)
+        if answer["known"] or named not in answer["answer"].split("Without it")[0]:
             wrong.append((question, answer["engine"], answer["answer"][:300]))
     assert wrong == []
 

@@ -54,6 +54,17 @@ def test_of_html_remains_what_a_reader_reads() -> None:
     assert texts(document).split() == ["Hello", "there", "last"]
 
 
+@pytest.mark.parametrize("sign", ["<![CDATA[", "<![zz[", "<!--", "<!", "<?", "</", "</a ", "<a ", "<a b='"])
+@pytest.mark.parametrize("end", ["", "<p"])
+def test_what_has_no_end_is_read_once_and_not_shown(sign: str, end: str) -> None:
+    assert texts(only("page.html", f"<html><p>Seen if a < b</p>{sign * 20_000}{end}".encode())) == "Seen if a < b"
+
+
+def test_comments_and_sections_end_where_browsers_end_them() -> None:
+    page = "<html><p>a</p><!--[if IE]><p>no</p><![endif]--><p>b</p><![CDATA[ x > y ]]><p>c</p><![zz[ d><!--> e"
+    assert texts(only("page.html", page.encode())).split() == ["a", "b", "c", "e"]
+
+
 @pytest.mark.parametrize(
     ("title", "read"),
     [("Signals — Django documentation", "Signals"), ("How-to | Site", "How-to"), ("", "Heading"), ("Plain", "Plain")],

@@ -70,6 +70,7 @@ _ENOUGH, _ENOUGH_AT_LAST = 2.4, 1.5  # of a subject's score
 _LIKELY = 0.5
 #: A word that is written as names are and no others.
 _LIKE_A_NAME = re.compile(r"\w[-_.@]\w|[a-z]\d|\d[a-z]")
+_CAPITAL = re.compile(r"(?<=[\w,;)] )[A-Z][a-z]+\b")
 _CHANGED = (
     "changed", "edited", "modified", "created", "removed", "deleted", "registered", "applied", "added", "updated",
     "introduced", "configured", "renamed", "enabled", "disabled",
@@ -108,12 +109,11 @@ async def answer(
     if not by.may(scores[0][1].permission):
         return _barred(scores[0][1])
     parts = {part for name in named.words for part in parts_of(name)}
-    strange = strange_in(q, named.words).rare
-    unknown = [word for word in strange if _LIKE_A_NAME.search(word) and word in q.words]  # as said, not as corrected
-    unknown = [word for word in unknown if not parts.issuperset(parts_of(word))]
+    unknown = [word for word in _unknown_names(question, q, named) if not parts.issuperset(parts_of(word))]
     if unknown and not named.titled:
         names = ", ".join(unknown)
-        return Found(text=f"There is nothing called {names} that you may see, as far as I can tell.", known=False)
+        return Found(text=f"There is nobody and nothing called {names} that you may see, as far as I can tell.",
+                     known=False)  # fmt: skip
     for score, subject in scores:
         if score < enough:
             return None
@@ -123,6 +123,18 @@ async def answer(
         if found is not None:
             return _as_far_as_asked(ask, subject, found)
     return None
+
+
+def _unknown_names(said: str, q: Question, named: Named) -> list[str]:
+    """Words that are written as names are, by their signs or, in English, by a capital within the sentence, and that
+    are none that is known."""
+    strange = strange_in(q, named.words)
+    capital = set[str]()
+    if language_of(said) == ENGLISH:
+        capital = {found[0].lower() for found in _CAPITAL.finditer(q.text)}
+    words = dict.fromkeys((*strange.rare, *(word for word in strange.frequent if word in capital)))
+    # as said, not as corrected
+    return [word for word in words if (word in capital or _LIKE_A_NAME.search(word)) and word in q.words]
 
 
 def _barred(subject: _Subject) -> Found:
@@ -162,8 +174,12 @@ def _as_far_as_asked(ask: Asking, subject: _Subject, found: Found) -> Found:
         "team": named.team or "",
         "order": next((word for word in _ORDERS if q.says(word) and not q.has(*_OF_URGENCY)), ""),
         "figures": next((word for word in _FIGURES if q.says(word)), ""),
+        "denial": "" if found.denied else q.denial,
+        "exception": q.exception,
+        "comparison": q.comparison,
     }
     passed_over = [words for what, words in said.items() if words and what not in subject.narrows]
+    passed_over += [words for words in found.missed if words not in passed_over]
     if not passed_over or not found.known:
         return found
     text = f"I can't answer that by {' and '.join(passed_over)}. Without it: {found.text}"

@@ -142,6 +142,10 @@ class Found:
     known: bool = True
     #: Words of names by which it was narrowed, in small letters.
     heard: frozenset[str] = frozenset()
+    #: Whether it was turned round where the question denies something (see `bounds`), or tells all of one thing.
+    denied: bool = False
+    #: Words of the question that could not be applied although its subject is narrowed by such.
+    missed: tuple[str, ...] = ()
 
 
 Topic = Callable[[Asking], Awaitable[Found | None]]

@@ -19,6 +19,9 @@ _TITLE_WORDS = 3
 _MINE = ("my", "mine", "to me", "with me", "do i have", "have i", "am i", "i have", "on my plate", "i am on")
 _SEVERITIES = ("high", "medium", "low")
 _BY_ITSELF = ("automatically", "by itself", "by themselves", "on its own", "without a human", "without anyone")
+_UNASSIGNED = ("unassigned", "not assigned", "nobody works", "no owner")
+_UNSEEN = ("unacknowledged", "nobody", "no one")
+_ENDED = ("resolved", "repaired", "closed", "fixed", "over")
 _CATEGORIES = {"security": "security_issue", "validation": "validation_error"}
 
 
@@ -86,7 +89,7 @@ async def about_one(ask: Asking, one: IncidentView) -> Found:
     ):
         lines += [f"- {at(line.at)}: {line.title}" + (f" ({line.reason})" if line.reason else "") for line in told]
     lines += await _cause(ask, one)
-    return Found(text="\n".join(lines), citations=[cited(title, f"/incidents/{one.id}", lines[0])])
+    return Found(text="\n".join(lines), citations=[cited(title, f"/incidents/{one.id}", lines[0])], denied=True)
 
 
 async def _cause(ask: Asking, one: IncidentView) -> list[str]:
@@ -165,7 +168,7 @@ async def _several(ask: Asking) -> Found:
     words = "resolved" if resolved else ("" if status is None else "open")
     if q.has("escalated", "escalate"):
         status, words = ["escalated"], "escalated"
-    if q.has("acknowledged") and not q.has("unacknowledged", "nobody", "no one") and not ask.named.operators:
+    if q.has("acknowledged") and not q.has(*_UNSEEN) and not ask.named.operators:
         status, words = ["acknowledged"], "acknowledged"
     severity = next(
         (one for one in _SEVERITIES if q.has(one)), "high" if q.has("critical", "severe", "urgent") else None
@@ -216,7 +219,8 @@ async def _several(ask: Asking) -> Found:
         text += f" The last one, #{last.number} {last.title}, was resolved at {at(last.resolved_at)}.{ended}"
         found = [last]
     citations = [cited(f"Incident {one.number}", f"/incidents/{one.id}", one.title) for one in found[:3]]
-    return Found(text=text, citations=citations or [cited("Incidents", "/incidents", text)])
+    denied = q.has(*_BY_ITSELF, *_UNASSIGNED, *_UNSEEN) or (q.denies(*_ENDED) and not resolved)
+    return Found(text=text, citations=citations or [cited("Incidents", "/incidents", text)], denied=denied)
 
 
 def _narrowed(ask: Asking, found: list[IncidentView], ended_in: Period | None) -> list[IncidentView]:
@@ -229,9 +233,9 @@ def _narrowed(ask: Asking, found: list[IncidentView], ended_in: Period | None) -
                 found = [one for one in found if getattr(one, doer) and getattr(one, doer).id == str(operator.id)]
     if q.has(*_BY_ITSELF):
         found = [one for one in found if one.resolved_by is None or one.resolved_by.automatic]
-    if q.has("unassigned", "not assigned", "nobody works", "no owner"):
+    if q.has(*_UNASSIGNED):
         found = [one for one in found if one.assigned_to is None and one.acknowledged_at is None]
-    if q.has("unacknowledged", "nobody", "no one"):
+    if q.has(*_UNSEEN):
         found = [one for one in found if one.acknowledged_at is None]
     if q.has("flapping"):
         found = [one for one in found if one.flapping]

@@ -18,6 +18,9 @@ from opsteward.provisioning.sync import summaries
 from opsteward.tasks import controls
 
 _READ_LIMIT = 200
+_OF_AGENTS = ("running", "failed", "degraded", "paused", "stopped")
+_OF_GAPS = ("gap", "gaps", "nobody", "uncovered")
+_OF_SYNCS = {"failed": ("failed", "failing", "broken"), "succeeded": ("succeeded", "completed", "worked")}
 #: Words of questions about on-call that name no schedule.
 _WORDS_OF_ONCALL = """
     on call oncall who is now next team tonight today tomorrow week page duty shift
@@ -42,12 +45,13 @@ async def oncall(ask: Asking) -> Found | None:
     return Found(
         text="\n".join(lines),
         citations=[cited(f"On call: {one.name}", "/oncall", line) for one, line in zip(named[:3], lines, strict=False)],
+        denied=bool(ask.named.operators) or q.has(*_OF_GAPS),
     )
 
 
 def _shift(ask: Asking, one: ScheduleView) -> str:
     q = ask.question
-    if q.has("gap", "gaps", "nobody", "uncovered"):
+    if q.has(*_OF_GAPS):
         spans = "; ".join(f"{at(gap.starts_at)} to {at(gap.ends_at)}" for gap in one.gaps)
         return (
             f"{one.name}: nobody is on call {spans}." if spans else f"{one.name}: there are no gaps in the days ahead."
@@ -114,7 +118,7 @@ async def agents(ask: Asking) -> Found | None:
     found = await ask.sources.agents.page(ask.session)
     own = ask.named.things.get("operations.agents", ())
     named = [one for one in found if one.name in own]
-    for word in ("running", "failed", "degraded", "paused", "stopped"):
+    for word in _OF_AGENTS:
         if q.has(word) and not named:
             found = [one for one in found if (one.status == word) is not q.denies(word)]
     if q.has("unhealthy", "trouble", "broken") and not named:
@@ -131,7 +135,7 @@ async def agents(ask: Asking) -> Found | None:
         one="1 agent:",
         many="{n} agents:",
     )
-    return Found(text=text, citations=[cited("Agents", "/agents", text)])
+    return Found(text=text, citations=[cited("Agents", "/agents", text)], denied=bool(named) or q.denies(*_OF_AGENTS))
 
 
 async def standing_orders(ask: Asking) -> Found | None:
@@ -170,7 +174,7 @@ async def _fired(ask: Asking, orders: Sequence[str]) -> Found:
         text = "\n".join([text, *lines])
     if len(runs) == _RUNS_LIMIT:
         text += f"\nOf the newest {_RUNS_LIMIT} actions."
-    return Found(text=text, citations=[cited("Standing orders", "/standing-orders", text)])
+    return Found(text=text, citations=[cited("Standing orders", "/standing-orders", text)], denied=True)
 
 
 async def sync_state(ask: Asking) -> Found | None:
@@ -182,8 +186,11 @@ async def sync_state(ask: Asking) -> Found | None:
     conflicts = await summaries.open_conflicts(ask.session, [one.id for one in named])
     if period is not None and not own:
         named = [one for one in named if one.id in latest and period.holds(latest[one.id].started_at)]
-    if ask.question.has("failed", "failing", "broken") and not own:
-        named = [one for one in named if one.id in latest and latest[one.id].status == "failed"]
+    q, denied = ask.question, bool(own)
+    for state, words in _OF_SYNCS.items():
+        if q.has(*words) and not own:
+            denied = q.denies(*words)
+            named = [one for one in named if one.id in latest and (latest[one.id].status == state) is not denied]
     if ask.question.has("conflict", "conflicts") and not own:
         named = [one for one in named if conflicts.get(one.id)]
     text = listed(
@@ -202,7 +209,7 @@ async def sync_state(ask: Asking) -> Found | None:
         one="1 sync:",
         many="{n} syncs:",
     )
-    return Found(text=text, citations=[cited("Syncs", "/syncs", text)])
+    return Found(text=text, citations=[cited("Syncs", "/syncs", text)], denied=denied)
 
 
 async def pauses(ask: Asking) -> Found | None:

@@ -30,6 +30,8 @@ _OF_SEVERAL = (
 )  # fmt: skip
 _JOINED = ("joined", "join", "hired", "start", "started", "begin", "began", "enrolled")
 _LEFT = ("left", "leave", "leaving", "departed", "quit", "gone", "go")
+_OPEN = ("open", "running", "due", "current")  # of access reviews
+_CLOSED = ("closed", "finished", "completed", "over")
 _READ_LIMIT = 500
 _TOLD_WHY = 5
 _COUNT_LIMIT = 10_000
@@ -96,7 +98,7 @@ async def _one(ask: Asking, user: UserInfo) -> Found:
         text += f", department {user.department}." if user.department else "."
     else:
         text = await _access(ask, user)
-    return Found(text=text, citations=[cited(name, url, text.split("\n")[0])])
+    return Found(text=text, citations=[cited(name, url, text.split("\n")[0])], denied=not q.has("which", "list"))
 
 
 async def _held(ask: Asking) -> str | None:
@@ -155,7 +157,7 @@ async def _history(ask: Asking, user: UserInfo) -> Found:
         one=f"What happened to {name}:",
         many=f"What happened to {name}, the newest first:",
     )
-    return Found(text=text, citations=[cited(name, f"/users/{user.id}", text.split("\n")[-1])])
+    return Found(text=text, citations=[cited(name, f"/users/{user.id}", text.split("\n")[-1])], denied=True)
 
 
 async def _holders(ask: Asking) -> Found | None:
@@ -183,21 +185,31 @@ async def _several(ask: Asking) -> Found:
     department = ask.named.department
     role = next((one for one in shares.roles if one and q.has(one, f"{one}s", one.replace("_", " "))), None)
     status = next((one for one in UserStatus if q.has(one)), None)
-    if q.negated and (status is UserStatus.ACTIVE or q.has("activated")):
-        status = UserStatus.PENDING
+    denied = status is not None and q.denies(status)
+    if q.says("activated") and q.negated:
+        status, denied = UserStatus.PENDING, False
     found: list[UserInfo] = []
     after: str | None = None
     while True:
         page = await users.page(
-            ask.session, status=status, role=role, department=department, after=after, limit=_READ_LIMIT
+            ask.session,
+            status=None if denied else status,
+            role=role,
+            department=department,
+            after=after,
+            limit=_READ_LIMIT,
         )
         found += page
         if len(page) < _READ_LIMIT or len(found) > _COUNT_LIMIT:
             break
         after = page[-1].username
+    if denied:
+        found = [one for one in found if one.status != status]
     if q.period is not None:
-        found = [one for one in found if q.period.holds(_changed_at(ask, one, status))]
-    kind = " ".join(part for part in (status or "", "new" if q.period and not status else "") if part)
+        found = [one for one in found if q.period.holds(_changed_at(ask, one, None if denied else status))]
+    kind = " ".join(
+        part for part in (f"not {status}" if denied else status or "", "new" if q.period and not status else "") if part
+    )
     kind = f"{kind} " if kind else ""
     of = "".join(
         (
@@ -217,7 +229,9 @@ async def _several(ask: Asking) -> Found:
     if (q.has("why", "who did", "when", "reason") or q.says("by whom")) and 0 < len(found) <= _TOLD_WHY:
         stories = [await _history(ask, one) for one in found]
         text = "\n".join([text, *(story.text for story in stories)])
-    return Found(text=text, citations=[cited("Users", "/users", text.split("\n")[0])])
+    missed = (q.period.words,) if denied and q.period is not None else ()  # only the last change has its time
+    denied = denied or (status is UserStatus.PENDING and q.says("activated"))
+    return Found(text=text, citations=[cited("Users", "/users", text.split("\n")[0])], denied=denied, missed=missed)
 
 
 def _changed_at(ask: Asking, one: UserInfo, status: UserStatus | None) -> datetime | None:
@@ -261,17 +275,21 @@ async def enrollments(ask: Asking) -> Found | None:
         one="1 enrolment waits:" if waiting else "1 enrolment:",
         many="{n} enrolments wait:" if waiting else "{n} enrolments:",
     )  # fmt: skip
-    return Found(text=text, citations=[cited("Enrolments", "/enrollments", text)])
+    # Who is not approved waits; all that is known of one user is told.
+    told = ask.user is not None or (not decided and q.says("approved", "decided", "let in") and not q.says("never"))
+    return Found(text=text, citations=[cited("Enrolments", "/enrollments", text)], denied=told)
 
 
 async def access_reviews(ask: Asking) -> Found | None:
     """Which reviews of access run, and how far they are."""
-    found = await reviews.reviews(ask.session)
+    found, denied = await reviews.reviews(ask.session), False
     own = ask.named.things.get("people.access_reviews", ())
     if own:
         found = [one for one in found if one.name in own]
-    elif ask.question.has("open", "running", "due", "current"):
-        found = [one for one in found if one.closed_at is None]
+    elif (denied := ask.question.denies(*_OPEN)) or ask.question.has(*_OPEN):
+        found = [one for one in found if (one.closed_at is None) is not denied]
+    elif (denied := ask.question.denies(*_CLOSED)) or ask.question.has(*_CLOSED):
+        found = [one for one in found if (one.closed_at is None) is denied]
     text = listed(
         found,
         lambda one: (
@@ -282,7 +300,7 @@ async def access_reviews(ask: Asking) -> Found | None:
         one="There is 1 access review:",
         many="There are {n} access reviews:",
     )
-    return Found(text=text, citations=[cited("Reviews", "/access-reviews", text)])
+    return Found(text=text, citations=[cited("Reviews", "/access-reviews", text)], denied=denied or bool(own))
 
 
 async def operators(ask: Asking) -> Found | None:
@@ -291,8 +309,10 @@ async def operators(ask: Asking) -> Found | None:
     found = list(ask.named.operators) or await accounts.list_operators(ask.session)
     wanted = [role for role in ("owner", "approver", "auditor", "viewer", "platform") if q.has(role)]
     wanted += ["admin", "owner"] if q.has("admins", "administrators") else []
+    denied = bool(wanted) and q.denies(*wanted)
     if wanted and not ask.named.operators:
-        found = [one for one in await accounts.list_operators(ask.session) if set(wanted) & set(one.roles)]
+        everyone = await accounts.list_operators(ask.session)
+        found = [one for one in everyone if bool(set(wanted) & set(one.roles)) is not denied]
     found = [one for one in found if one.status == "active" or q.has("inactive", "disabled", "all")] or found
     text = listed(
         found,
@@ -301,7 +321,8 @@ async def operators(ask: Asking) -> Found | None:
         one="1 operator:",
         many="{n} operators:",
     )
-    return Found(text=text, citations=[cited("Operators", "/operators", text)])
+    denied = denied or len(ask.named.operators) == 1
+    return Found(text=text, citations=[cited("Operators", "/operators", text)], denied=denied)
 
 
 async def myself(ask: Asking) -> Found | None:

@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import cached_property
 
 from opsteward.help.languages import stem
+from opsteward.help.live.bounds import comparison_in, denial_in, exception_in
 from opsteward.help.live.glossary import in_english
 from opsteward.help.live.periods import Period, ahead_of, period_of
 from opsteward.help.live.wording import in_full, meanings
@@ -86,7 +87,8 @@ class Question:
 
         def mend(found: re.Match[str]) -> str:
             nonlocal left
-            better = corrected(found[0].lower()) if left > 0 else None
+            a_name = found[0].istitle() and text[: found.start()].strip(" \"'(") != ""  # a capital in the sentence
+            better = corrected(found[0].lower()) if left > 0 and not a_name else None
             left -= better is not None
             return better or found[0]
 
@@ -166,6 +168,21 @@ class Question:
     def ahead(self) -> Period | None:
         """The stretch of time before us that it names."""
         return ahead_of(self.text, self.now) or ahead_of(self.meant, self.now)
+
+    @cached_property
+    def denial(self) -> str:
+        """The word by which it denies something; empty where it does not."""
+        return denial_in(self.words)
+
+    @cached_property
+    def exception(self) -> str:
+        """What it leaves out, as it says so."""
+        return exception_in(self.text)
+
+    @cached_property
+    def comparison(self) -> str:
+        """The amount that it compares with, as it says so; ages are periods."""
+        return comparison_in(self.text, of_time=self.period is not None)
 
     def denies(self, *words: str) -> bool:
         """Whether one of these words, in whatever form, stands behind a `not` or the like, with two words between at

@@ -32,7 +32,9 @@ async def answer(ask: Asking) -> Found | None:
     if ask.named.systems:
         parts = [await _one(ask, system) for system in ask.named.systems[:5]]
         return Found(
-            text="\n\n".join(part.text for part in parts), citations=[c for part in parts for c in part.citations]
+            text="\n\n".join(part.text for part in parts),
+            citations=[c for part in parts for c in part.citations],
+            denied=len(parts) == 1 and not ask.question.has("which", "list", *_DEPENDING),
         )
     text = ask.question.text.lower().lstrip()
     if re.match(r"(?:why |how )?(?:is|was)\b", text) and not ask.question.has(*_ANY):
@@ -135,24 +137,29 @@ async def _dependencies(ask: Asking, system: SystemInfo) -> Found:
     return Found(text=text, citations=[cited(system.name, f"/systems/{system.id}", text)])
 
 
-def _of_health(ask: Asking, found: list[SystemInfo]) -> tuple[list[SystemInfo], str]:
-    """Those of the health that is asked for, and its name."""
+#: What is said of a health, the statuses that it means, and its name. Words with one meaning as they stand alone.
+_HEALTHS: tuple[tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], str], ...] = (
+    (("unhealthy", "trouble", "problem", "wrong", "sick", "issues"), (), ("down", "degraded"), "not healthy"),
+    (("red", "broken", "failing", "outage"), ("down",), ("down",), "down"),
+    (("degraded", "yellow"), (), ("degraded",), "degraded"),
+    (("healthy", "green", "well"), ("up",), ("healthy",), "healthy"),
+    (("unknown",), (), ("unknown",), "unknown"),
+)
+
+
+def _of_health(ask: Asking, found: list[SystemInfo]) -> tuple[list[SystemInfo], str, bool]:
+    """Those of the health that is asked for, its name, and whether the question denies it."""
     q = ask.question
     if q.says("down") and q.has("degraded") and not ask.named.systems:
-        return [one for one in found if one.health.status in ("down", "degraded")], "down or degraded"
-    if q.has("unhealthy", "trouble", "problem", "wrong", "sick", "issues"):
-        return [one for one in found if one.health.status in ("down", "degraded")], "not healthy"
-    if q.has("red", "broken", "failing", "outage") or q.says("down"):
-        return [one for one in found if one.health.status == "down"], "down"
-    if q.has("degraded", "yellow"):
-        return [one for one in found if one.health.status == "degraded"], "degraded"
-    if q.has("healthy", "green", "well") or q.says("up"):
-        if q.negated:
-            return [one for one in found if one.health.status != "healthy"], "not healthy"
-        return [one for one in found if one.health.status == "healthy"], "healthy"
-    if q.has("unknown"):
-        return [one for one in found if one.health.status == "unknown"], "unknown"
-    return found, ""
+        denied, both = q.denies("down"), ("down", "degraded")
+        left = [one for one in found if (one.health.status in both) is not denied]
+        return left, "neither down nor degraded" if denied else "down or degraded", denied
+    for words, just, statuses, name in _HEALTHS:
+        if q.has(*words) or (just and q.says(*just)):
+            denied = q.denies(*words, *just)
+            left = [one for one in found if (one.health.status in statuses) is not denied]
+            return left, f"not {name}" if denied else name, denied
+    return found, "", False
 
 
 def _of_owner(ask: Asking, found: list[SystemInfo]) -> tuple[list[SystemInfo], str]:
@@ -172,7 +179,8 @@ def _of_owner(ask: Asking, found: list[SystemInfo]) -> tuple[list[SystemInfo], s
 async def _several(ask: Asking) -> Found:
     q = ask.question
     everything = await ask.sources.inventory.all(ask.session)
-    found, kind = _of_health(ask, everything)
+    found, kind, denied = _of_health(ask, everything)
+    health = kind
     if kind == "healthy" and q.has("all", "everything", "every"):
         others = [one for one in everything if one.health.status != "healthy"]
         text = f"{len(found)} of {len(everything)} systems are healthy."
@@ -182,8 +190,11 @@ async def _several(ask: Asking) -> Found:
     kind = " and ".join(part for part in (kind, of) if part)
     for criticality, words in (("critical", _CRITICAL), ("standard", ("standard",)), ("backup", ("backup",))):
         if q.has(*words):
-            found = [one for one in found if one.criticality == criticality]
-            kind = f"{kind} and of criticality {criticality}" if kind else f"of criticality {criticality}"
+            without = q.denies(*words)
+            denied = denied or without
+            found = [one for one in found if (one.criticality == criticality) is not without]
+            told = f"{'not ' if without else ''}of criticality {criticality}"
+            kind = f"{kind} and {told}" if kind else told
     for system_type in ("database", "api", "ldap", "scim", "webhook"):
         if q.has(system_type, f"{system_type}s") and (q.has("system", "which", "list", "show", "how many") or not kind):
             found = [one for one in found if one.type == system_type]
@@ -206,7 +217,12 @@ async def _several(ask: Asking) -> Found:
         many=f"There are {{n}} systems{which}:",
     )
     citations = [cited(one.name, f"/systems/{one.id}", f"{one.name} is {one.health.status}") for one in found[:3]]
-    return Found(text=text, citations=citations or [cited("Systems", "/systems", text)])
+    # Of a health no more than its last change is kept: what it was before, and what it never was, is not known.
+    past = q.period is not None and (denied or (bool(health) and q.period.until < q.now))
+    missed = (q.period.words,) if past and q.period is not None else ()
+    denied = denied or q.has("without owner", "without runbook")
+    citations = citations or [cited("Systems", "/systems", text)]
+    return Found(text=text, citations=citations, denied=denied, missed=missed)
 
 
 async def _maintenance(ask: Asking) -> Found:

@@ -12,6 +12,8 @@ from opsteward.tasks import queries
 from opsteward.tasks.types import ScheduleInfo, TaskInfo
 
 _FAILED = ("failed", "dead_letter")
+_PAUSED = ("paused", "stopped")
+_ERRORS = ("failed", "error")
 _READ_LIMIT = 500
 _PAGES_LIMIT = 20  # of tasks among which those of a period are looked for
 _STATUSES = (
@@ -36,6 +38,7 @@ async def answer(ask: Asking) -> Found | None:
     ):
         return await _one(ask, ask.named.task)
     wanted = next((entry for entry in _STATUSES if q.has(*entry[0])), None)
+    denied = wanted is not None and q.denies(*wanted[0])
     if wanted is None and q.counts and q.period is None:
         counts = await queries.counts(ask.session)
         text = (
@@ -46,6 +49,9 @@ async def answer(ask: Asking) -> Found | None:
         return Found(text=text, citations=[cited("Tasks", "/tasks", text)])
     statuses: tuple[str, ...] = wanted[1] if wanted else ("pending", "in_progress")
     words = wanted[2] if wanted else "waiting or running"
+    if wanted is not None and denied:
+        others = {status for entry in _STATUSES for status in entry[1]} - {*wanted[1]}
+        statuses, words = tuple(sorted(others)), f"but such as are {wanted[2].removeprefix('that ')}"
     if wanted is None and q.period is not None:
         statuses, words = (), ""
     found = await _read(ask, statuses, q.period)
@@ -66,7 +72,7 @@ async def answer(ask: Asking) -> Found | None:
     )
     citations = [cited(one.name, f"/tasks/{one.id}", f"{one.name}: {one.status}") for one in found[:3]]
     address = f"/tasks?status={statuses[0]}" if statuses else "/tasks"
-    return Found(text=text, citations=citations or [cited("Tasks", address, text)])
+    return Found(text=text, citations=citations or [cited("Tasks", address, text)], denied=denied)
 
 
 async def _read(ask: Asking, statuses: tuple[str, ...], period: Period | None) -> list[TaskInfo]:
@@ -106,7 +112,7 @@ async def _one(ask: Asking, task: TaskInfo) -> Found:
             text += f" It was tried {task.retry_count + 1} times."
         if task.progress_message and not task.ended_at:
             text += f" {task.progress_message}"
-    return Found(text=text, citations=[cited(task.name, f"/tasks/{task.id}", text)])
+    return Found(text=text, citations=[cited(task.name, f"/tasks/{task.id}", text)], denied=True)
 
 
 async def schedules(ask: Asking) -> Found | None:
@@ -114,10 +120,10 @@ async def schedules(ask: Asking) -> Found | None:
     q = ask.question
     found = await ask.sources.schedules.page(ask.session)
     named = list(ask.named.schedules)
-    if not named and q.has("paused", "stopped"):
-        found = [one for one in found if one.paused]
-    if q.has("failed", "error"):
-        found = [one for one in found if one.last_error]
+    if not named and q.has(*_PAUSED):
+        found = [one for one in found if one.paused is not q.denies(*_PAUSED)]
+    if not named and q.has(*_ERRORS):
+        found = [one for one in found if bool(one.last_error) is not q.denies(*_ERRORS)]
     found = named or sorted(found, key=lambda one: one.next_at)
     if q.has("next") and not named and found:
         found = [one for one in found if not one.paused][:1]
@@ -126,7 +132,8 @@ async def schedules(ask: Asking) -> Found | None:
 
         many="There are {n} schedules:",
     )  # fmt: skip
-    return Found(text=text, citations=[cited("Schedules", "/schedules", text.split("\n")[0])])
+    citations = [cited("Schedules", "/schedules", text.split("\n")[0])]
+    return Found(text=text, citations=citations, denied=len(named) == 1 or q.denies(*_PAUSED, *_ERRORS))
 
 
 def _schedule(one: ScheduleInfo) -> str:

@@ -55,7 +55,7 @@ _OF_TIMES = """
     actually really anyhow together ours currently present somebody someone else
 """
 _TIMES = frozenset(_OF_TIMES.split())
-_ONE_OF_OURS = ("i", "am", "there", "have", "has", "had", "is", "with", "as", "without")
+_ONE_OF_OURS = ("i", "am", "there", "have", "has", "had", "is", "with", "as", "without", "not")
 _ONE_OF_TIME = ("hour", "day", "week", "month", "minute", "few", "couple", "while", "moment")
 _FREQUENT = 3_000  # words, by how rare they are, that stand in any text
 

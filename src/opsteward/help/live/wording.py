@@ -40,9 +40,9 @@ def meanings(words: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(meaning for _, _, meant in _found(words) for meaning in meant))
 
 
-def telling(words: Sequence[str]) -> set[int]:
-    """The places of those of the words by which something is meant."""
-    return {place for begin, end, _ in _found(words) for place in range(begin, end)}
+def telling(words: Sequence[str], *, at_least: int = 1) -> set[int]:
+    """The places of those of the words by which something is meant, that many of them together."""
+    return {place for begin, end, _ in _found(words) if end - begin >= at_least for place in range(begin, end)}
 
 
 def _found(words: Sequence[str]) -> list[tuple[int, int, Sequence[str]]]:

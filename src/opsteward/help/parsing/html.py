@@ -26,6 +26,8 @@ _VOID = frozenset(
 )
 _SITE = re.compile(r"\s+[—–|·»-]\s+")
 _HEADING = re.compile(r"h[1-6]")
+_TAG_BEGINS = re.compile(r"<[a-zA-Z/!?]")
+_END_OF_COMMENT = re.compile(r"--!?\s{0,9}>")
 _DEPTH_LIMIT = 2000
 
 
@@ -83,6 +85,21 @@ class _Reader(HTMLParser):
                 del self._stack[place:]
                 break
 
+    def parse_html_declaration(self, i: int) -> int:
+        """Where a comment, a declaration or a marked section that begins at `i` is over. Nothing of it is read, and one
+        without an end goes on to that of the page, as browsers have it: the base class would look for the end of
+        each anew, which takes the square of their number."""
+        if self.rawdata.startswith("<!--", i):
+            found = _END_OF_COMMENT.search(self.rawdata, i + 2)
+            return found.end() if found else len(self.rawdata)
+        end = "]]>" if self.rawdata.startswith("<![CDATA[", i) else ">"
+        place = self.rawdata.find(end, i)
+        return place + len(end) if place >= 0 else len(self.rawdata)
+
+    def parse_comment(self, i: int, report: bool = True) -> int:
+        """As above."""
+        return self.parse_html_declaration(i)
+
     def handle_data(self, data: str) -> None:
         if self._in_title:
             self.title += data
@@ -107,6 +124,7 @@ class _Reader(HTMLParser):
 def read_html(text: str) -> Parsed:
     """The headings and the text of a page, without scripts, styles, forms and what leads around in the site."""
     reader = _Reader()
-    reader.feed(text)
+    tags_end = text.rfind(">") + 1  # a tag that begins behind it has no end, which each would be searched for
+    reader.feed(text[:tags_end] + _TAG_BEGINS.split(text[tags_end:], maxsplit=1)[0])
     reader.close()
     return reader.finish()
