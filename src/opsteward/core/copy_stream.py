@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from psycopg.pq.abc import PGconn
+    from sqlalchemy.ext.asyncio import AsyncSession
 
 #: Bytes from which on lines are handed on.
 _BLOCK = 512 * 1024

@@ -202,14 +202,23 @@ class FirstRead:
     async def _stage_both(
         self, lists: Sequence[ListToRead], open_system: Open, stagings: Sequence[Staging]
     ) -> dict[Side, ReadReport]:
+        gives_up = False
+
         async def stage(one: ListToRead) -> ReadReport:
-            async with open_system(one.system_id) as system:
-                report = ReadReport(mark=await system.mark(one.resource))
-                async for lines in system.lines(one.resource, one.attributes):
-                    await _both(staging.add(one.side, lines) for staging in stagings)
-                    report.records += lines.count(b"\n")
-            if not report.records:
-                raise _ByRecords
+            nonlocal gives_up
+            try:
+                async with open_system(one.system_id) as system:
+                    report = ReadReport(mark=await system.mark(one.resource))
+                    async for lines in system.lines(one.resource, one.attributes):
+                        if gives_up:
+                            raise _ByRecords
+                        await _both(staging.add(one.side, lines) for staging in stagings)
+                        report.records += lines.count(b"\n")
+                if not report.records:
+                    raise _ByRecords
+            except Exception:
+                gives_up = True
+                raise
             return report
 
         found = await _both(stage(one) for one in lists)
@@ -244,12 +253,11 @@ class FirstRead:
 
 
 async def _both(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """What both give, at the same time. Raises what one of them does, sooner `_ByRecords` than a fault:
-    the read record by record says what is wrong, if anything is but our giving up."""
-    try:
-        async with asyncio.TaskGroup() as together:
-            tasks = [together.create_task(call) for call in calls]
-    except ExceptionGroup as several:
-        found = sorted(several.exceptions, key=lambda error: not isinstance(error, _ByRecords))
-        raise found[0] from None
-    return [task.result() for task in tasks]
+    """What both give, at the same time. Raises what one of them does, sooner `_ByRecords` than a fault: the read record
+    by record says what is wrong, if anything is but our giving up. Neither is broken off when the other ends: a
+    connection would be left in the middle of a COPY."""
+    found = await asyncio.gather(*calls, return_exceptions=True)
+    faults = [one for one in found if isinstance(one, BaseException)]
+    if faults:
+        raise min(faults, key=lambda fault: not isinstance(fault, _ByRecords))
+    return [one for one in found if not isinstance(one, BaseException)]
