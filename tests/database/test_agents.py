@@ -8,43 +8,24 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-import structlog
 
-from opsteward.accounts.tenants import create_tenant
-from opsteward.app.services import Services, build_services
-from opsteward.app.settings import load_settings
+from opsteward.app.services import Services
 from opsteward.contracts.agent import AgentContext
 from opsteward.core.errors import Conflict, NotFound
 from opsteward.telemetry import audit
-from support.agent_places import Place, holds
-from support.homes import temporary_home
-from support.instance import run_sql
-from support.probe_agents import AGENTS
+from support.agent_places import Place, a_place, agent_services, holds
 
 
 @pytest.fixture(scope="module")
 async def services() -> AsyncIterator[Services]:
-    # short tracebacks: with every local variable shown, a single one takes seconds
-    structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()])
-    with temporary_home() as home:
-        settings = load_settings(
-            home=home, agent_beat_seconds=0.2, agent_failures=3, max_backoff=0.05, process_lost_after=3600.0
-        )
-        built = build_services(settings, [AGENTS])
-        listening = asyncio.create_task(built.feed.run())
+    async with agent_services() as built:
         yield built
-        listening.cancel()
-        await asyncio.wait({listening})
-        await built.web.close()
-        await built.app.close()
 
 
 @pytest.fixture
 async def place(services: Services) -> AsyncIterator[Place]:
-    made = await create_tenant(services.web, name=f"t-{uuid4().hex}", operator="ada", actor="system:test")
-    yield Place(services=services, tenant=made.id)
-    # nobody's agents but those of the next test are to be claimed there
-    run_sql(services.settings.home, "update opsteward.agents set desired = 'stopped' where tenant_id = %s", made.id)
+    async with a_place(services) as made:
+        yield made
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import asyncio
 import json
 
 import pytest
+from postgresql_sessions import Look, hold_open, mend, outcomes, proposed, run
 from real_parts import Postgres, Sessions, eventually, system
 
 from opsteward.contracts.check import CheckStatus
@@ -14,7 +15,6 @@ from opsteward.integrations.postgresql.actions import (
 )
 from opsteward.integrations.postgresql.backend_sessions import instant, mask_literals
 from opsteward.integrations.postgresql.connector import PostgresConnector
-from support.postgresql_sessions import Look, hold_open, mend, outcomes, proposed, run
 
 
 async def test_idle_in_transaction_is_found_and_ended(sessions: Sessions, look: Look) -> None:

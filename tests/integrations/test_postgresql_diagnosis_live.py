@@ -10,31 +10,18 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from diagnosed_server import ROLES, Server, new_server
+from diagnosed_server import Server
+from postgresql_crowd import SOON, Crowd, healthy_server
 from real_parts import eventually
 
 from opsteward.events.standing_orders.document import FINDING_TYPES
 from opsteward.integrations.postgresql.backend_sessions import TERMINATE
 from opsteward.integrations.postgresql.diagnosis.catalogue import RULES, catalogue
-from support.postgresql_crowd import SOON, Crowd
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with new_server() as one:
-        one.configure(
-            {"wal_level": "logical", "max_connections": "40", "autovacuum_max_workers": "1", "hot_standby": "on",
-             "track_commit_timestamp": "off", "max_locks_per_transaction": "20"}
-        )  # fmt: skip
-        one.start()
-        one.run(ROLES)
-        one.run(
-            "create table stock (id int primary key, n int);\n"
-            "insert into stock select i, 0 from generate_series(1, 20) i;\n"
-            "grant all on stock to shop;\ncreate table hall (n int);\ngrant all on hall to shop;\n"
-            "grant set on parameter deadlock_timeout to shop",
-            "healthy",
-        )
+    with healthy_server() as one:
         yield one
 
 

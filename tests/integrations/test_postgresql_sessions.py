@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from postgresql_sessions import ACTION, CHECKS, HOLD, TARGET, Look, hold_open, mend, outcomes, proposed, run
 from pydantic import ValidationError
 from real_parts import Sessions, eventually
 
@@ -19,7 +20,6 @@ from opsteward.integrations.postgresql.actions import (
 )
 from opsteward.integrations.postgresql.connector import PostgresConnector
 from opsteward.integrations.postgresql.lock_chains import find_roots
-from support.postgresql_sessions import ACTION, CHECKS, HOLD, TARGET, Look, hold_open, mend, outcomes, proposed, run
 
 
 async def plan(via: PostgresConnector, params: TerminateSessionParams) -> Any:

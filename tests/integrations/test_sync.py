@@ -9,10 +9,10 @@ from uuid import UUID
 
 import pytest
 from real_parts import Postgres
+from sync_company import DEFINITION, Company, both_systems, company_of_twenty
 
 from opsteward.integrations import files, postgresql
 from support.instance import Instance, Tenant
-from support.sync_company import DEFINITION, Company
 from support.syncing import Syncing
 
 TWO_WAYS = {
@@ -26,18 +26,7 @@ Rows = Callable[[], dict[str, tuple[Any, ...]]]
 
 @pytest.fixture
 def company(tmp_path: Path, postgres: Postgres) -> Company:
-    made = Company(tmp_path, postgres)
-    made.sql("drop table if exists staff")
-    made.sql(
-        "create table staff (id serial primary key, login text unique, name text, mail text, dept text,"
-        " note text default 'kept')"
-    )
-    made.sql("grant all on staff to shop")
-    made.sql("grant all on sequence staff_id_seq to shop")
-    for number in range(1, 21):
-        made.person(number)
-    made.write()
-    return made
+    return company_of_twenty(tmp_path, postgres)
 
 
 @pytest.fixture
@@ -47,20 +36,7 @@ async def syncing(instance: Instance, tenant: Tenant, company: Company, postgres
 
 @pytest.fixture
 async def systems(syncing: Syncing, company: Company, postgres: Postgres) -> tuple[UUID, UUID]:
-    source = await syncing.system(
-        "hr",
-        "file_system",
-        f"file://{company.path.parent}",
-        resources={"people": {"file": "people.csv", "key": "id", "active": "enabled"}},
-    )
-    target = await syncing.system(
-        "shop-db",
-        "database",
-        postgres.endpoint(),
-        {"username": "shop"},
-        resources={"staff": {"table": "staff", "key": "id"}},
-    )
-    return source, target
+    return await both_systems(syncing, company, postgres)
 
 
 async def test_joiners_movers_leavers_and_a_renamed_key_reach_the_table_and_then_nothing_is_left(

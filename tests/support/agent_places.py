@@ -9,14 +9,19 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
+import structlog
+
+from opsteward.accounts.tenants import create_tenant
 from opsteward.agents.context import Context
 from opsteward.agents.runtime import Runtime
 from opsteward.agents.types import AgentInfo, NewAgent
-from opsteward.app.services import Services
+from opsteward.app.services import Services, build_services
+from opsteward.app.settings import load_settings
 from opsteward.contracts.agent import NoAgentParams
 from opsteward.core.ids import uuid7
+from support.homes import temporary_home
 from support.instance import run_sql
-from support.probe_agents import SCRIPTS, Script
+from support.probe_agents import AGENTS, SCRIPTS, Script
 
 
 @dataclass(kw_only=True)
@@ -115,3 +120,30 @@ async def holds(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(20):
         while not condition():
             await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def agent_services() -> AsyncIterator[Services]:
+    """Services on a home of their own, with the probing agents, that follow what is told."""
+    # short tracebacks: with every local variable shown, a single one takes seconds
+    structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()])
+    with temporary_home() as home:
+        settings = load_settings(
+            home=home, agent_beat_seconds=0.2, agent_failures=3, max_backoff=0.05, process_lost_after=3600.0
+        )
+        built = build_services(settings, [AGENTS])
+        listening = asyncio.create_task(built.feed.run())
+        yield built
+        listening.cancel()
+        await asyncio.wait({listening})
+        await built.web.close()
+        await built.app.close()
+
+
+@asynccontextmanager
+async def a_place(services: Services) -> AsyncIterator[Place]:
+    """A tenant of its own."""
+    made = await create_tenant(services.web, name=f"t-{uuid4().hex}", operator="ada", actor="system:test")
+    yield Place(services=services, tenant=made.id)
+    # nobody's agents but those of the next test are to be claimed there
+    run_sql(services.settings.home, "update opsteward.agents set desired = 'stopped' where tenant_id = %s", made.id)

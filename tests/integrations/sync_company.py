@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from real_parts import Postgres
+
+from support.syncing import Syncing
 
 COLUMNS = ["id", "login", "name", "mail", "dept", "enabled"]
 
@@ -59,3 +62,37 @@ class Company:
 
     def table(self) -> dict[str, tuple[Any, ...]]:
         return {row[0]: row for row in self.sql("select login, name, mail, dept from staff order by 1")}
+
+
+def company_of_twenty(folder: Path, postgres: Postgres) -> Company:
+    """In the file; its table is empty."""
+    made = Company(folder, postgres)
+    made.sql("drop table if exists staff")
+    made.sql(
+        "create table staff (id serial primary key, login text unique, name text, mail text, dept text,"
+        " note text default 'kept')"
+    )
+    made.sql("grant all on staff to shop")
+    made.sql("grant all on sequence staff_id_seq to shop")
+    for number in range(1, 21):
+        made.person(number)
+    made.write()
+    return made
+
+
+async def both_systems(syncing: Syncing, company: Company, postgres: Postgres) -> tuple[UUID, UUID]:
+    """The file and the table, registered."""
+    source = await syncing.system(
+        "hr",
+        "file_system",
+        f"file://{company.path.parent}",
+        resources={"people": {"file": "people.csv", "key": "id", "active": "enabled"}},
+    )
+    target = await syncing.system(
+        "shop-db",
+        "database",
+        postgres.endpoint(),
+        {"username": "shop"},
+        resources={"staff": {"table": "staff", "key": "id"}},
+    )
+    return source, target

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from diagnosed_server import Server
+from diagnosed_server import ROLES, Server, new_server
 from real_parts import eventually
 
 SOON: dict[str, Any] = {
@@ -52,3 +54,23 @@ class Crowd:
         self._pool.shutdown()
         for one in self._open:
             one.close()
+
+
+@contextmanager
+def healthy_server() -> Iterator[Server]:
+    """With a database `healthy`, and what its faults need."""
+    with new_server() as one:
+        one.configure(
+            {"wal_level": "logical", "max_connections": "40", "autovacuum_max_workers": "1", "hot_standby": "on",
+             "track_commit_timestamp": "off", "max_locks_per_transaction": "20"}
+        )  # fmt: skip
+        one.start()
+        one.run(ROLES)
+        one.run(
+            "create table stock (id int primary key, n int);\n"
+            "insert into stock select i, 0 from generate_series(1, 20) i;\n"
+            "grant all on stock to shop;\ncreate table hall (n int);\ngrant all on hall to shop;\n"
+            "grant set on parameter deadlock_timeout to shop",
+            "healthy",
+        )
+        yield one
